@@ -161,14 +161,6 @@ static void extend_votes(struct election *e)
     election_wake_at(e, c->ends_ns);
 }
 
-/* A leader that is elected again has not failed either. */
-static uint64_t find_gave_way(const struct election *e)
-{
-    if (e->state == ELECTION_LEADER)
-        return e->term;
-    return e->campaign.flags & ELECTION_FLAG_STEPPED_DOWN ? e->campaign.deposed_term : 0;
-}
-
 void election_campaign_win(struct election *e)
 {
     struct election_campaign *c = &e->campaign;
@@ -176,10 +168,7 @@ void election_campaign_win(struct election *e)
 
     c->stage = ELECTION_STAGE_NONE;
     election_former_lead(e);
-    e->gave_way_term = find_gave_way(e);
-    /* Others may have followed another leader between the two. */
-    e->previous_stepped_down =
-        e->gave_way_term && (e->state == ELECTION_LEADER || e->gave_way_term + 1 == c->term);
+    election_note_succession(e);
     e->term = c->term;
     e->leader = election_self(e);
     e->leader_address = e->config.self.address;

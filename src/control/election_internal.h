@@ -185,6 +185,13 @@ void election_campaign_end_round(struct election *e);
 uint64_t election_next_term(const struct election *e);
 void election_hear_vote_reply(struct election *e, const struct election_event *event);
 
+/* ---- election_leadership.c ---- */
+
+/* Of a campaign that was won, before the state changes: did the leader before step down? */
+void election_note_succession(struct election *e);
+/* At the end of a step. */
+void election_publish_leadership(struct election *e);
+
 /* ---- election_lead.c ---- */
 void election_lead_begin(struct election *e);
 void election_lead_tick(struct election *e);

@@ -1,8 +1,8 @@
 /*
  * role_label: the label headlessd.io/role=leader of pods (platform.role_label).
  *
- * The pod has it while it leads. What is wanted is compared with what the API server has confirmed, and written until both are
- * the same: after a start, a failure or a lost reply the label is unknown, and is written once more. A leader
+ * The pod has it while it leads. The wanted label is compared with the one that the API server has confirmed, and written
+ * until both are the same: after a start, a failure or a lost reply the label is unknown, and is written once more. A leader
  * writes it each minute, in case somebody else has removed it. The label of the last leader is removed by that pod itself, or, since it
  * may have died, by the next leader.
  *

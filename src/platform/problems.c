@@ -9,7 +9,7 @@
 #define LOG_AGAIN_NS  (60 * NS_PER_SEC) /* the same failure */
 #define LOG_OTHERS_NS (2 * NS_PER_SEC)  /* another failure */
 
-/* What still fails is tried more often. A pod that holds the Lease no longer does not try to write it. */
+/* A request that still fails is tried more often. A pod that holds the Lease no longer does not try to write it. */
 #define FORGET_NS     (30 * NS_PER_SEC)
 
 /* ---- the platform thread ---- */

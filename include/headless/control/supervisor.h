@@ -75,7 +75,7 @@ struct supervisor_role_report {
     uint64_t failures;
 };
 
-/* What this pod does at the API server beside the election. */
+/* Annotations, Events and the label of the leader at the API server. */
 struct supervisor_kubernetes_report {
     uint64_t wanted_taken, wanted_refused; /* annotations headlessd.io/wanted of the Lease */
     struct platform_events_counts events;
